@@ -153,7 +153,7 @@ class TestDistrust:
         index = index_of(path)
         path.unlink()
 
-        with pytest.raises(StorageError, match=r"RY-200613.*cannot be read"):
+        with pytest.raises(StorageError, match=r"RY-200613.*is gone"):
             Cursor(index.parts[0]).read(index.rows[0], name="it")
 
 

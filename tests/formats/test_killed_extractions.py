@@ -317,7 +317,7 @@ def test_an_archive_that_vanishes_raises(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(sys.modules[extract.__module__], "walk", losing)
 
-    with pytest.raises(StorageError, match=r"202006\.tar cannot be read \(No such file"):
+    with pytest.raises(StorageError, match=r"202006\.tar is gone"):
         extract(path, progress=False)
 
 
